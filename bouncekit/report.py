@@ -29,6 +29,7 @@ def read(data: Source, rules: RuleSet) -> Report:
         arrival_date=notice.arrival_date,
         envelope_id=notice.envelope_id,
         original=notice.original,
+        feedback=notice.feedback,
         notes=(*message.notes, *notice.notes),
         rules=rules.hash,
     )

@@ -42,7 +42,7 @@ def groups_of(text: str) -> list[Group]:
             continue
         match = _FIELD.match(line) if line[0] not in " \t" else None
         name = match[1].lower() if match else ""
-        if match and (name in _KNOWN or name.startswith("x-") or last not in ("diagnostic-code", "")):
+        if match and (name in _KNOWN or name.startswith(("x-", "x400-")) or last not in ("diagnostic-code", "")):
             group = groups[-1]
             if name in group and name in _STARTS_RECIPIENT:
                 groups.append(group := {})
@@ -70,7 +70,7 @@ def _joined(groups: list[Group]) -> list[Group]:
 def typed_field(value: str) -> tuple[str | None, str]:
     """`type; value` (RFC 3464 section 2.1.2) as its two parts; the type is None where none is given."""
     kind, semicolon, rest = value.partition(";")
-    if semicolon and re.fullmatch(r"\s*[A-Za-z][\w-]{0,30}\s*", kind):
+    if semicolon and re.fullmatch(r"\s*[A-Za-z][\w/-]{0,30}\s*", kind):
         return kind.strip().lower(), rest.strip()
     return None, value.strip()
 
@@ -93,8 +93,6 @@ def address_field(value: str) -> str | None:
         # Only an address that stays one was xtext: user+2Btag@a is user+tag@a, and user+AB@a is itself.
         if decoded.isprintable() and decoded.isascii() and decoded.count("@") == 1 and _is_xtext(address):
             address = decoded
-    if re.match(r"@[^:@]+:.+@", address):
-        address = address.partition(":")[2]  # a source route (RFC 5321 appendix F.2)
     return address.strip(" ,;<>") or None
 
 

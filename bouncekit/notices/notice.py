@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from bouncekit.model import Kind, Original
+from bouncekit.model import Feedback, Kind, Original
 
 __all__ = ["Notice", "Recipient"]
 
@@ -39,4 +39,5 @@ class Notice:
     envelope_id: str | None = None
     envelope_sender: str | None = None
     original: Original | None = None
+    feedback: Feedback | None = None
     notes: tuple[str, ...] = ()

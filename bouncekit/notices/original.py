@@ -9,7 +9,7 @@ from bouncekit.message import Headers, Part, decoded_header, parse_headers
 from bouncekit.model import Original
 from bouncekit.notices.fields import date_field
 
-__all__ = ["addresses", "from_headers", "of_message"]
+__all__ = ["addresses", "addresses_of", "from_headers", "of_message", "own_addresses"]
 
 _RETURNED_TYPES = (
     "message/rfc822",
@@ -76,6 +76,23 @@ def from_headers(headers: Headers) -> Original:
 def addresses(value: str) -> Iterator[str]:
     """The addresses in a header's value."""
     return (match[0].rstrip(".") for match in _ADDRESS.finditer(decoded_header(value)))
+
+
+def addresses_of(part: Part, name: str) -> list[str]:
+    """The addresses in all headers of one name."""
+    return [address for value in part.header_all(name) for address in addresses(value)]
+
+
+_OWN_HEADERS = ("from", "to", "cc", "reply-to", "sender", "return-path", "delivered-to", "x-original-to", "errors-to")
+
+
+def own_addresses(root: Part, returned: Original | None) -> set[str]:
+    """The addresses of a notice that belong to its writer and its reader, in lower case."""
+    own = {address.lower() for name in _OWN_HEADERS for address in addresses_of(root, name)}
+    if returned:
+        own |= {address.lower() for address in (returned.sender, returned.envelope_sender) if address}
+        own -= {address.lower() for address in returned.recipients}
+    return own - {address.lower() for address in addresses_of(root, "x-failed-recipients")}
 
 
 def _first(value: str | None) -> str | None:

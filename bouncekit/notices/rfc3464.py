@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import attrs
 
 from bouncekit.message import Message, Part
-from bouncekit.model import Kind
-from bouncekit.notices import original
+from bouncekit.model import Kind, Original
+from bouncekit.notices import original, transcript
 from bouncekit.notices.fields import Group, address_field, date_field, groups_of, host_field, typed_field
+from bouncekit.notices.listing import recipients_in
 from bouncekit.notices.notice import Notice, Recipient
+from bouncekit.notices.original import addresses_of, own_addresses
+from bouncekit.notices.text import words_of
 
 __all__ = ["read"]
 
@@ -45,10 +48,9 @@ def read(message: Message) -> Notice | None:
                 head = group | head
     if not recipients and not head:
         return None
-    words = human_text(message.root)
+    words = words_of(message.root).text
     returned = original.of_message(message.root)
-    recipients = _named(recipients or [Recipient()], message, words, returned_to(returned), notes)
-    recipients = [_filled(recipient, words, len(recipients) == 1) for recipient in _distinct(recipients)]
+    recipients = _completed(_distinct(recipients), message, words, returned, notes)
     sender = address_field(head["x-postfix-sender"]) if "x-postfix-sender" in head else None
     if returned and sender and not returned.envelope_sender:
         returned = attrs.evolve(returned, envelope_sender=sender)
@@ -103,6 +105,12 @@ def _is_recipient(group: Group) -> bool:
 def _recipient(group: Group, notes: list[str]) -> Recipient:
     kind, diagnostic = typed_field(group["diagnostic-code"]) if "diagnostic-code" in group else (None, None)
     status = _status(group.get("status"), notes)
+    if not diagnostic:
+        # The reason as a comment of the Status field, or a reply in its place.
+        comment = re.sub(r"^\s*[245]\.\d{1,3}\.\d{1,3}[\s.]*", "", group.get("status", ""))
+        diagnostic = comment.strip("() \n") if re.search(r"[A-Za-z]{3}", comment) else ""
+    if kind != "smtp" and "x400-supplementary-info" in group:
+        diagnostic = f"{diagnostic} {group['x400-supplementary-info']}"
     return Recipient(
         final_recipient=_address(group, "final-recipient", notes),
         original_recipient=_address(group, "original-recipient", notes)
@@ -150,7 +158,7 @@ def _action(value: str | None, status: str | None, notes: list[str]) -> str:
 
 
 def _kind(recipients: list[Recipient]) -> Kind:
-    actions = {recipient.action for recipient in recipients}
+    actions = {recipient.action for recipient in recipients} or {"failed"}
     if "failed" in actions:
         return Kind.FAILURE
     return Kind.DELAY if "delayed" in actions else Kind.SUCCESS
@@ -159,44 +167,60 @@ def _kind(recipients: list[Recipient]) -> Kind:
 # --- what the fields leave out --------------------------------------------------------------------------
 
 
-def human_text(root: Part) -> str:
-    """The words of a notice for people: its first text part."""
-    return next((part.text() for part in root.walk() if part.content_type in ("text/plain", "text/html") and part.body), "")
-
-
-def returned_to(returned: object) -> tuple[str, ...]:
-    return getattr(returned, "recipients", ())
-
-
-def _named(
-    recipients: list[Recipient], message: Message, words: str, sent_to: tuple[str, ...], notes: list[str]
+def _completed(
+    recipients: list[Recipient], message: Message, words: str, returned: Original | None, notes: list[str]
 ) -> list[Recipient]:
-    """Find the address of a recipient whose fields do not give it."""
-    failed = [a for value in message.root.header_all("x-failed-recipients") for a in original.addresses(value)]
-    known = {recipient.final_recipient for recipient in recipients}
-    sources = (
-        ("X-Failed-Recipients", failed),
-        ("the text", list(dict.fromkeys(re.findall(r"<([^<>\s@]+@[^<>\s]+)>", words)))),
-        ("the returned message", list(sent_to)),
+    """Fill the gaps of the fields from the words for people, the header and the returned message."""
+    in_words = recipients_in(
+        words,
+        named=addresses_of(message.root, "x-failed-recipients"),
+        own=own_addresses(message.root, returned),
+        sent_to=returned.recipients if returned else (),
     )
-    named = []
-    for recipient in recipients:
-        if not recipient.final_recipient and recipient.original_recipient:
-            notes.append("Final-Recipient is missing; Original-Recipient is taken")
-            recipient = attrs.evolve(recipient, final_recipient=recipient.original_recipient)
-        elif not recipient.final_recipient or "@" not in recipient.final_recipient:
-            for name, candidates in sources:
-                left = [candidate for candidate in candidates if candidate not in known]
-                if left and (len(left) == 1 or len(left) == len(recipients)):
-                    if not recipient.final_recipient:
-                        notes.append(f"Final-Recipient is missing; it is taken from {name}")
-                        recipient = attrs.evolve(recipient, final_recipient=left[0])
-                        known.add(left[0])
-                    elif not recipient.original_recipient or "@" not in recipient.original_recipient:
-                        recipient = attrs.evolve(recipient, original_recipient=left[0])
-                    break
-        named.append(recipient)
-    return named
+    if not recipients:
+        if in_words:
+            notes.append("no recipient has fields; recipients are taken from the text")
+        return in_words
+    return [_filled(recipient, in_words, words, len(recipients), notes) for recipient in recipients]
+
+
+def _filled(recipient: Recipient, in_words: list[Recipient], words: str, count: int, notes: list[str]) -> Recipient:
+    final = recipient.final_recipient
+    told = next((r for r in in_words if (r.final_recipient or "").lower() in _names(recipient)), None)
+    if told is None and count == len(in_words) == 1:
+        told = in_words[0]
+    if not final and recipient.original_recipient:
+        notes.append("Final-Recipient is missing; Original-Recipient is taken")
+        recipient = attrs.evolve(recipient, final_recipient=recipient.original_recipient)
+    elif not final and told:
+        notes.append("Final-Recipient is missing; it is taken from the text or the header")
+        recipient = attrs.evolve(recipient, final_recipient=told.final_recipient)
+    elif final and "@" not in final and told and not recipient.original_recipient:
+        recipient = attrs.evolve(recipient, original_recipient=told.final_recipient)
+    if recipient.action not in ("failed", "delayed") or _says_why(recipient):
+        return recipient
+    answer = transcript.read(words).answer(recipient.final_recipient or recipient.original_recipient)
+    said = answer.reply if answer else told.diagnostic_code if told else None
+    if not said:
+        return recipient
+    return attrs.evolve(
+        recipient,
+        diagnostic_code="\n".join(filter(None, (said, recipient.diagnostic_code))),
+        remote_mta=recipient.remote_mta or (answer.host if answer else None),
+        command=recipient.command or (answer.command if answer else None),
+    )
+
+
+def _says_why(recipient: Recipient) -> bool:
+    """Whether the fields give a reason: more than an exit status or a bare code."""
+    diagnostic = recipient.diagnostic_code or ""
+    if recipient.diagnostic_type in ("x-unix", None) and re.fullmatch(r"\s*\d{0,3}\s*", diagnostic):
+        return False
+    return bool(diagnostic)
+
+
+def _names(recipient: Recipient) -> set[str]:
+    return {name.lower() for name in (recipient.final_recipient, recipient.original_recipient) if name}
 
 
 def _distinct(recipients: list[Recipient]) -> list[Recipient]:
@@ -207,33 +231,3 @@ def _distinct(recipients: list[Recipient]) -> list[Recipient]:
         if key not in distinct or (recipient.diagnostic_code and not distinct[key].diagnostic_code):
             distinct[key] = recipient
     return list(distinct.values())
-
-
-_REPLY_IN_TEXT = re.compile(r"(?<![\w.:/@-])[45][0-5]\d[ \-#](?=\S)|#\d\.\d{1,3}\.\d{1,3}|(?<![\d.])[45]\.\d\.\d{1,2}(?![\d.])")
-
-
-def _filled(recipient: Recipient, words: str, only: bool) -> Recipient:
-    """Where the fields say no reason, take it from the text for people: what follows the recipient's address."""
-    if recipient.diagnostic_code or recipient.action not in ("failed", "delayed"):
-        return recipient
-    reason = reason_in(words, recipient, only)
-    return attrs.evolve(recipient, diagnostic_code=reason) if reason else recipient
-
-
-def reason_in(words: str, recipient: Recipient, only: bool) -> str | None:
-    """The paragraph about a recipient in the words for people."""
-    paragraphs = [paragraph.strip() for paragraph in re.split(r"\n[ \t]*\n", words) if paragraph.strip()]
-    names = [name.lower() for name in (recipient.final_recipient, recipient.original_recipient) if name]
-    about = [p for p in paragraphs if any(name in p.lower() for name in names)]
-    with_reply = [p for p in about if _REPLY_IN_TEXT.search(p)]
-    if not with_reply and only:
-        with_reply = [p for p in paragraphs if _REPLY_IN_TEXT.search(p)]
-    chosen = (with_reply or about)[:1]
-    if not chosen:
-        return None
-    text = chosen[0]
-    for name in names:
-        start = text.lower().find(name)
-        if start >= 0 and not _REPLY_IN_TEXT.search(text[:start]):
-            text = text[start + len(name) :].lstrip(" >:.\n\t")
-    return text[:2000] or None

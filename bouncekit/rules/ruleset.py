@@ -67,6 +67,22 @@ _NOTHING = _Finding(
 _SENDER_TESTED = attrs.evolve(
     _NOTHING, cause=Cause.SENDER_INVALID, scope=Scope.SENDER_ADDRESS, basis=Basis.PHRASE, confidence=Confidence.LIKELY
 )
+_DELIVERED = attrs.evolve(
+    _NOTHING,
+    rank=Rank.STATUS,
+    cause=Cause.DELIVERED,
+    scope=Scope.RECIPIENT,
+    permanence=Permanence.PERMANENT,
+    basis=Basis.CODE,
+    confidence=Confidence.CERTAIN,
+)
+# Actions of a notice that are no refusal (RFC 3464 section 2.3.3), and a complaint (RFC 5965).
+_REPORTED = {
+    "delivered": _DELIVERED,
+    "relayed": _DELIVERED,
+    "expanded": _DELIVERED,
+    "complaint": attrs.evolve(_DELIVERED, cause=Cause.COMPLAINT, basis=Basis.DOCUMENTED),
+}
 _USUALLY_TEMPORARY = frozenset(
     {
         Cause.MAILBOX_FULL, Cause.RATE_LIMITED, Cause.CONNECTION_LIMITED, Cause.GREYLISTED, Cause.NETWORK_FAILURE,
@@ -136,19 +152,18 @@ class RuleSet:
             field_status=status,
             diagnostic_type=diagnostic_type,
             stage=_stage_of(stage, action),
+            action=_action_word(action),
         )
+
+
+def _action_word(action: str | None) -> str:
+    return (action or "").strip().split(" ")[0].lower()
 
 
 def _stage_of(stage: Stage | str | None, action: str | None) -> Stage:
     if stage is not None:
         return Stage(stage)
-    match (action or "").split(" ")[0].lower():
-        case "failed":
-            return Stage.FINAL
-        case "delayed":
-            return Stage.DELAYED
-        case _:
-            return Stage.LIVE
+    return {"": Stage.LIVE, "delayed": Stage.DELAYED}.get(_action_word(action), Stage.FINAL)
 
 
 @functools.lru_cache(maxsize=1)
@@ -178,6 +193,7 @@ class _Engine:
         field_status: str | None,
         diagnostic_type: str | None,
         stage: Stage,
+        action: str,
     ) -> Verdict:
         reply = grammar.read(text, command)
         notes = list(reply.notes)
@@ -185,7 +201,7 @@ class _Engine:
         host = reply.host or host
         scan = self._matcher.scan(fold(reply.text))
         recognised = self._recogniser.recognise(host, recipient, scan.fingerprints)
-        finding = self._find(reply, status, scan, recognised)
+        finding = _REPORTED.get(action) or self._find(reply, status, scan, recognised)
         if reply.frame and finding.rank in (None, Rank.CODE):
             frame = attrs.evolve(reply, text=reply.frame)
             frame_scan = self._matcher.scan(fold(reply.frame))
